@@ -96,6 +96,7 @@ async def test_what_fails(console: RunningConsole) -> None:
     assert "1 case could not be asked about at parley" in today
 
 
+@pytest.mark.slow
 async def test_an_api_that_is_down(console: RunningConsole) -> None:
     """It is said on its page; the first page asks nobody."""
     before = console.file.read_text()
