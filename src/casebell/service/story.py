@@ -50,7 +50,7 @@ _FLAGS = {
     Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
     Flag.CONFLICT: "the source sent differing content for the same event; check both",
     Flag.REPEAT: "the same state came again, at a later time",
-    Flag.BASELINE: "the case was in this state when it was looked at for the first time",
+    Flag.BASELINE: "the case was in this state, or owed this answer, when it was first looked at",
     Flag.HISTORY: "it had become of the case before it was looked at for the first time",
     Flag.NAIVE_TIME: "its time had no zone and was read in the source's",
     Flag.UNPARSED_TIME: "its time could not be read",

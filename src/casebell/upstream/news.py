@@ -6,7 +6,7 @@ Pure functions. The rules: docs/decisions/0040-reconciliation.md.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,6 +18,8 @@ from casebell.uscis.sentences import text_key
 
 #: Words of status and category, and the text in one spelling: equal states say the same.
 State: TypeAlias = tuple[str, str, str]
+#: After these no earlier Request for Evidence waits for an answer.
+_ANSWERING: Final = frozenset({Status.RFE_RECEIVED, Status.APPROVED, Status.DENIED})
 #: The status that counts of an event.
 StatusOf: TypeAlias = Callable[[CaseEvent], str]
 
@@ -94,7 +96,7 @@ def news_of(told: Sequence[CaseEvent], known: Known, *, status_of: StatusOf) -> 
     new = list(_unknown(told, known))
     if known.row.first_told_at is not None:
         return new
-    first = _FirstLook(known, status_of)
+    first = _FirstLook(known, told, status_of)
     return [first.flagged(one, is_last=one.key == told[-1].key) for one in new]
 
 
@@ -136,8 +138,15 @@ def _of_now(known: Known) -> list[KnownEvent]:
 class _FirstLook:
     """Tells what was there at the first look, and alerts nobody, from a change that was missed."""
 
-    def __init__(self, known: Known, status_of: StatusOf) -> None:
+    def __init__(self, known: Known, told: Sequence[CaseEvent], status_of: StatusOf) -> None:
         self._known = known
+        #: Requests for Evidence that nothing told later answers.
+        self._open = set[str]()
+        for one in told:
+            if (status := status_of(one)) in _ANSWERING:
+                self._open.clear()
+            elif status == Status.RFE_ISSUED and one.time_basis is TimeBasis.OCCURRED:
+                self._open.add(one.key)
         self._status_of = status_of
         self._by_webhook = [
             _time_of(event) for event in known.events if event.origin == Origin.WEBHOOK
@@ -160,7 +169,13 @@ class _FirstLook:
             if self._known.status is not None and status not in (self._known.status, Status.OTHER):
                 return one
             flag = Flag.BASELINE
+        elif self._is_open(one):
+            flag = Flag.BASELINE
         return replace(one, flags=one.flags | {flag})
+
+    def _is_open(self, one: CaseEvent) -> bool:
+        """Whether an answer is owed that no other API has told of: a later state only covers it."""
+        return one.key in self._open and self._known.told_since is None
 
     def _is_past(self, one: CaseEvent) -> bool:
         """Whether something is known to have happened after it."""
