@@ -1,9 +1,11 @@
 """`casebell sandbox` as a process: what it prints, how it ends, and what it refuses."""
 
+import asyncio
 import json
 import re
 import signal
 import socket
+import sys
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -67,12 +69,16 @@ async def test_what_it_prints_can_be_pasted_and_it_ends_well(
     process, said = await start("--torch-prefix", "/v2")
     url = url_in(said)
     assert await health(url) == 200
-    _, env, config = said.split("# ")
+    env, config = said.split("# .env of Casebell")[1].split("# config.toml of Casebell")
     lines = dict(line.split("=", 1) for line in env.splitlines()[1:] if line)
     pasted = config.split("\n", 1)[1].rpartition("\n\n")[0]
     assert tomllib.loads(pasted)["upstream"].keys() == {"parley", "torch"}
-    (tmp_path / "config.toml").write_text(pasted)
-    settings = load(tmp_path / "config.toml", environ=lines)
+    firm = tmp_path / "firm"
+    begun = await asyncio.create_subprocess_exec(sys.executable, "-m", "casebell", "init", firm)
+    assert await begun.wait() == 0
+    begins = (firm / "config.toml").read_text()
+    (firm / "config.toml").write_text(begins + pasted)
+    settings = load(firm / "config.toml", environ=lines)
     assert settings.sources.keys() == {"parley", "torch"}
     assert lines["PARLEY_API_BASE"] == url
     assert {name: one.prefix for name, one in settings.upstream.items()} == {

@@ -71,7 +71,7 @@ def _walk(firm: Installation, api: Firm, *, served: bool) -> None:
     assert "7 cases are not registered: `casebell upstream register parley`." in before.out
     assert "No subscription was made here" in before.out
     dry = firm("upstream", "register", "--dry-run")
-    assert dry.out == "Nothing was registered. 7 cases would be with parley.\n"
+    assert dry.out == "Nothing was registered. 7 cases would be registered with parley.\n"
     assert tracked(api) == set()
     told = findings(firm("doctor").out)
     missing = "7 cases are not registered with parley: it delivers nothing of them"
@@ -186,7 +186,7 @@ def test_nothing_answers(firm: Installation, api: Firm) -> None:
 
 
 def test_several_and_none(bare: Installation, api: Firm) -> None:
-    """All are meant where that can be, else one must be named; Torch says that it takes none."""
+    """Those are meant that take what is asked for; Torch alone says that it takes none."""
     bare("channels", "test", "team")
     ran = bare("upstream", "register")
     assert (ran.code, ran.out) == (2, "")
@@ -200,9 +200,11 @@ def test_several_and_none(bare: Installation, api: Firm) -> None:
     assert bare("upstream", "register").out == "0 cases registered with parley.\n"
     ran = bare("upstream", "subscribe")
     assert ran.code == 2
-    assert "torch, parley" in ran.err
-    ran = bare("upstream", "subscribe", "parley")
-    assert ran.code == 2
     assert 'secret_file = "parley-subscription.secret"' in ran.err
     assert bare("upstream", "status", "parly").code == 1
+    configure(bare, api.url, name="second")
+    ran = bare("upstream", "subscribe")
+    assert ran.code == 2
+    assert "name one of parley, second" in ran.err
+    bare.config.write_text(bare.config.read_text().partition("[upstream.second]")[0])
     assert len(bare("upstream", "status", "--json").lines()) == 2

@@ -79,9 +79,9 @@ async def test_one_summary_for_each_owner(firm: Reconciling) -> None:
     [(to, one)] = await told(firm, "first_looks")
     assert (to, one.cases, one.asking, one.unowned) == ("it@f.com", 5, 4, 1)
     message = render_ops(one)
-    assert message.title == "Casebell operations: First look at cases: 4 ask for something"
+    assert message.title == "Casebell operations: First look at cases; these ask for something: 4"
     assert message.body.startswith(
-        "5 cases were looked at for the first time; 4 ask for something."
+        "Looked at for the first time: 5. Of these ask for something: 4."
     )
 
 
@@ -143,7 +143,7 @@ async def test_what_operations_hear_of_broken_webhooks(firm: Reconciling) -> Non
     [(_, one)] = await told(firm, "changes_missed")
     assert (one.source, one.found, one.delivered) == ("parley", 1, 1)
     assert one.since == "2026-03-02 00:00:00 UTC"
-    assert "Webhooks brought 1 since 2026-03-02 00:00:00 UTC." in render_ops(one).body
+    assert "Changes that webhooks brought since 2026-03-02 00:00:00 UTC: 1." in render_ops(one).body
 
 
 async def test_what_an_alert_says(firm: Reconciling) -> None:

@@ -25,7 +25,9 @@ Name = Annotated[
 ]
 OneName = Annotated[
     str | None,
-    text_argument(metavar="NAME", help="An [upstream] of the configuration, if there are several."),
+    text_argument(
+        metavar="NAME", help="An [upstream] of the configuration, if several take subscriptions."
+    ),
 ]
 
 #: Seconds of a reconciliation until it is said how far it is.
@@ -74,7 +76,7 @@ def reconcile(
     receipt: Receipt = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Only cases that were last checked before."),
+        typer.Option(metavar="WHEN", help="Only cases last checked before: 2h ago, or a date."),
     ] = None,
     by: By = None,
     as_json: AsJson = False,
@@ -106,10 +108,12 @@ def subscribe(
     there = client.do("list_upstreams", name=name, ask=False)
     if not there:
         raise _none_configured()
-    if len(there) > 1:
-        names = ", ".join(one["name"] for one in there)
+    # One by itself says that it takes none.
+    meant = [one for one in there if one["registers"]] if len(there) > 1 else there
+    if len(meant) != 1:
+        names = ", ".join(one["name"] for one in meant or there)
         raise typer.BadParameter(f"There are several: name one of {names}.")
-    (one,) = there
+    (one,) = meant
     if not as_json:
         for made in one["subscriptions"]:
             print_line(words.subscription(made, client.timezone))

@@ -16,9 +16,9 @@ from casebell.ops_messages import (
 #: As `render_ops.OPS_TEXTS`.
 UPSTREAM_TEXTS: Mapping[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
     FirstLooks: (
-        "First look at cases: {asking} ask for something",
+        "First look at cases; these ask for something: {asking}",
         (
-            "{cases} cases were looked at for the first time; {asking} ask for something.",
+            "Looked at for the first time: {cases}. Of these ask for something: {asking}.",
             "The API {upstream} told of them. Their history is kept, and alerted nobody.",
             "What asks for something waits in the queue. The first: {first}.",
             "Owners who can be told by name hear of theirs. Without such an owner: {unowned}.",
@@ -37,9 +37,9 @@ UPSTREAM_TEXTS: Mapping[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
     ChangesMissed: (
         "Webhooks of {source} miss changes",
         (
-            "{found} changes of {source} came by no webhook: the API {upstream} told of them.",
-            "Webhooks brought {delivered} since {since}.",
-            "Each was alerted as found by reconciliation, as late as the API was asked.",
+            "Changes of {source} that no webhook brought, but the API {upstream} told of: {found}.",
+            "Changes that webhooks brought since {since}: {delivered}.",
+            "Rules decided each as usual; alerts of them say: found by reconciliation.",
             "See what was found: casebell events list --source {source}",
             "See whether deliveries are refused: casebell refused list --source {source}",
             "See whether it can reach this server: casebell doctor, and your proxy's log.",
@@ -47,18 +47,19 @@ UPSTREAM_TEXTS: Mapping[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         ),
     ),
     CasesNotLookedAt: (
-        "{newly} cases could not be looked at",
+        "Cases could not be looked at: {newly}",
         (
-            "The API {upstream} tells nothing of {newly} cases more than before; {failed} in all.",
+            "The API {upstream} tells nothing of some cases. New: {newly}; in all: {failed}.",
             "The first: {first}. {why}",
             "They are asked for again with the next reconciliation.",
             "Until then, look them up at USCIS yourself. See which: casebell upstream status",
+            "If it knows none of your cases, see whether `base`, `prefix` and `paths` are right.",
         ),
     ),
     ReconciliationWaits: (
         "Not every case was looked at today",
         (
-            "{left} cases are left that the API {upstream} was not asked of. The next is {first}.",
+            "Cases that the API {upstream} was not asked of: {left}. The next is {first}.",
             "{why}",
             "By itself it goes on then, if `reconcile` is set; else: casebell upstream reconcile",
             "See how far it is: casebell upstream status",
@@ -69,8 +70,9 @@ UPSTREAM_TEXTS: Mapping[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         (
             "{why}",
             "{hint}",
-            "What no webhook delivers is not known until it can. It is tried again by itself.",
-            "Try it now: casebell upstream reconcile",
+            "What no webhook delivers is not known until it can.",
+            "It is tried again by itself only where `reconcile` is set.",
+            "Try it now: casebell upstream reconcile {upstream}",
         ),
     ),
     UpstreamWorks: (

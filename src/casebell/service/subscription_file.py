@@ -42,7 +42,7 @@ def see_configured(settings: Settings, upstream: UpstreamSettings) -> tuple[str,
     if base is None:
         raise NotConfigured(
             "The configuration does not say where the provider reaches this server.",
-            hint='Write public_url = "https://…" into [server]: the address of the providers.',
+            hint='Write public_url = "https://…" into [server]: how the provider reaches it.',
         )
     parts = urlsplit(base)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):

@@ -130,7 +130,7 @@ def of_upstreams(upstreams: Sequence[Answer]) -> Iterator[Trouble]:
         if one["trouble"]:
             yield Trouble(
                 what=f"the API {name}: {one['trouble'].rstrip('.')}",
-                then=f"is `base` right, and may this machine reach it? {status}",
+                then=f"are `base` and `token` right, and may this machine reach it? {status}",
             )
         if not one["requests"]["left_today"]:
             yield Trouble(

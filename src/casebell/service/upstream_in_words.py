@@ -101,7 +101,8 @@ def registered(answer: Answer) -> Iterator[str]:
     """Of cases that were registered; of those that were not, each with its reason."""
     name, remaining = answer["upstream"], answer["remaining"]
     if answer["dry_run"]:
-        yield f"Nothing was registered. {counted(remaining, 'case')} would be with {name}."
+        would = f"{counted(remaining, 'case')} would be registered with {name}"
+        yield f"Nothing was registered. {would}."
         return
     known = f"; it knew {counted(answer['already'], 'other')}" if answer["already"] else ""
     yield f"{counted(answer['registered'], 'case')} registered with {name}{known}."
