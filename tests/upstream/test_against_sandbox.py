@@ -34,7 +34,8 @@ from casebell.upstream.asking import Patience
 from casebell.upstream.client import UpstreamClient
 from casebell.upstream.parley import ParleyClient
 from casebell.upstream.told import CaseProblem, CaseUnknown, NewReceipt, Registered, Told
-from sandbox.simulator.firm import ALL_TYPES, RECEIPT, TOKEN, Firm, HeldClock, rehearsing
+from contracts.clock_and_log import ManualClock
+from sandbox.simulator.firm import ALL_TYPES, BEGAN, RECEIPT, TOKEN, Firm, rehearsing
 from upstream.harness import PATIENT, parley, source_settings, torch
 
 #: Of a client of either API.
@@ -228,7 +229,7 @@ async def test_a_minute_that_is_over(sqlite_store: Store) -> None:
 
 async def test_a_day_that_is_over(sqlite_store: Store) -> None:
     """The API says for how long, of which an hour is believed; our own limit stops before it."""
-    async with rehearsing(clock=HeldClock(), speed=1.0) as firm:
+    async with rehearsing(clock=ManualClock(now=BEGAN), speed=1.0) as firm:
         await firm.move("received")
         await firm.post("/control/limits", {"api": "parley", "per_minute": 100, "per_day": 3})
         async with parley(sqlite_store, firm.url, **ACCESS) as client:

@@ -16,6 +16,8 @@ TOKEN = "the-token-of-these-tests"
 PARLEY_SECRET = "parley-secret-of-these-tests"
 TORCH_SECRET = "torch-secret-of-these-tests"
 RECEIPT = "IOE0912345678"
+#: 2026-03-02T00:00:00Z.
+BEGAN: Micros = 20_514 * DAY
 #: All six types of Parley's page.
 ALL_TYPES = [
     "case.status.updated",
@@ -25,27 +27,6 @@ ALL_TYPES = [
     "case.denied",
     "case.interview.scheduled",
 ]
-
-
-class HeldClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self._passed = 0.0
-        #: 2026-03-02T00:00:00Z.
-        self._began: Micros = 20_514 * DAY
-
-    def now(self) -> Micros:
-        return self._began + round(self._passed * 1_000_000)
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here sleeps by it")
-
-    def move(self, seconds: float) -> None:
-        self._passed += seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,8 @@ from casebell.kinds.torch import KIND as TORCH
 from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, HttpSink
 from casebell.sandbox.simulator.faults import Faults
 from casebell.sandbox.simulator.scenarios import SCENARIOS
-from sandbox.simulator.firm import PARLEY_SECRET, RECEIPT, TORCH_SECRET, Firm, HeldClock, rehearsing
+from contracts.clock_and_log import ManualClock
+from sandbox.simulator.firm import BEGAN, PARLEY_SECRET, RECEIPT, TORCH_SECRET, Firm, rehearsing
 from sandbox.simulator.proof import prove
 from waiting import until
 
@@ -116,7 +117,7 @@ async def test_late(firm: Firm, receiver: HttpSink) -> None:
 @pytest.mark.parametrize("signed_once", [True, False])
 async def test_whether_a_retry_is_signed_again(receiver: HttpSink, signed_once: bool) -> None:
     """By the machine's clock, at each try or once; `signature_age` makes it older."""
-    clock = HeldClock()
+    clock = ManualClock(now=BEGAN)
     receiver.answer(HttpAnswer(status=503), HttpAnswer())
     async with rehearsing(clock=clock) as firm:
         await firm.register(RECEIPT)
@@ -125,7 +126,7 @@ async def test_whether_a_retry_is_signed_again(receiver: HttpSink, signed_once: 
         await firm.move("received")
         delivery = next(iter(firm.simulator.world.outbox.deliveries.values()))
         await until(lambda: delivery.tries == 1, "the answer to be on record")
-        clock.move(60)
+        clock.advance(60)
         await firm.settled()
     began = 20_514 * 86_400 - 7_200
     times = [int(one.headers["authorization"].split("=")[2][:10]) for one in receiver.requests]

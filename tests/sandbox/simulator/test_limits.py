@@ -2,7 +2,8 @@
 
 from casebell.clock import DAY, MINUTE, SECOND
 from casebell.sandbox.simulator.limits import Budget, Limits
-from sandbox.simulator.firm import RECEIPT, Firm, HeldClock, rehearsing
+from contracts.clock_and_log import ManualClock
+from sandbox.simulator.firm import BEGAN, RECEIPT, Firm, rehearsing
 
 
 async def ask(firm: Firm, path: str = "/v1/case-status") -> tuple[int, str | None]:
@@ -18,17 +19,17 @@ async def limited(firm: Firm, per_minute: int, per_day: int) -> None:
 
 async def test_a_minute_ends_on_the_clock() -> None:
     """The third request waits for the next minute; Retry-After says how long."""
-    clock = HeldClock()
+    clock = ManualClock(now=BEGAN)
     async with rehearsing(clock=clock, speed=1.0) as firm:
         await firm.move("received")
         await limited(firm, 2, 100)
-        clock.move(17.5)
+        clock.advance(17.5)
         assert [await ask(firm) for _ in range(3)] == [(200, None), (200, None), (429, "43")]
         # The other API has a budget of its own, and so have the control endpoints.
         assert await ask(firm, "/case-status") == (200, None)
-        clock.move(42.4)
+        clock.advance(42.4)
         assert await ask(firm) == (429, "1")
-        clock.move(0.1)
+        clock.advance(0.1)
         assert await ask(firm) == (200, None)
         shown = (await firm.get("/control/limits")).json()
         used = shown["parley"]
@@ -38,24 +39,24 @@ async def test_a_minute_ends_on_the_clock() -> None:
 
 async def test_a_day_ends_at_midnight_gmt() -> None:
     """Then everything is there again."""
-    clock = HeldClock()
+    clock = ManualClock(now=BEGAN)
     async with rehearsing(clock=clock, speed=1.0) as firm:
         await firm.move("received")
         await limited(firm, 10, 2)
-        clock.move(23 * 3_600)
+        clock.advance(23 * 3_600)
         assert [await ask(firm) for _ in range(3)] == [(200, None), (200, None), (429, "3600")]
-        clock.move(3_600)
+        clock.advance(3_600)
         assert await ask(firm) == (200, None)
 
 
 async def test_a_faster_clock_ends_windows_sooner() -> None:
     """Retry-After is in seconds of whoever waits."""
-    clock = HeldClock()
+    clock = ManualClock(now=BEGAN)
     async with rehearsing(clock=clock, speed=60.0) as firm:
         await firm.move("received")
         await limited(firm, 1, 100)
         assert [await ask(firm) for _ in range(2)] == [(200, None), (429, "1")]
-        clock.move(1.0)
+        clock.advance(1.0)
         assert await ask(firm) == (200, None)
 
 
