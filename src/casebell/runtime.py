@@ -174,7 +174,7 @@ class Runtime:
             event_log=self.event_log,
             settings=in_force.settings,
             channels=in_force.channels,
-            status_of=lambda event: in_force.rulebook().status_of(event),
+            classified=lambda event: in_force.rulebook().classified(event),
             client=connections.open,
             owner=owner,
             clock=clock,

@@ -298,7 +298,7 @@ def reconciling(harness: OperationsHarness) -> Reconciling:
         reconciler=Reconciler(
             event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
             channels=lambda: harness.dispatcher.channels,
-            status_of=lambda _: "received",
+            classified=lambda _: "received",
             client=Connections(**given).open,
             owner="a",
             log=log,

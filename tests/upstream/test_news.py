@@ -5,9 +5,18 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from casebell.events import CaseEvent, Flag, KeyBasis, Micros, Origin, TimeBasis
+from casebell.events import (
+    CaseEvent,
+    ClassifiedEvent,
+    Flag,
+    KeyBasis,
+    Micros,
+    Origin,
+    Status,
+    TimeBasis,
+)
 from casebell.receive.understand import reconciled_key
 from casebell.store.tracked import KnownEvent, Tracked
 from casebell.upstream.news import Known, digest, in_order, news_of, state_of
@@ -84,7 +93,12 @@ def known(
 
 def news(ordered: Sequence[CaseEvent], before: Known) -> list[CaseEvent]:
     """What is news; the delivered word is the status."""
-    return news_of(ordered, before, status_of=lambda one: one.delivered_status or "other")
+
+    def classified(one: CaseEvent) -> ClassifiedEvent:
+        status = Status(one.delivered_status or "other")
+        return ClassifiedEvent(**asdict(one), status=status, tags=frozenset())
+
+    return news_of(ordered, before, classified=classified)
 
 
 def brief(events: Sequence[CaseEvent]) -> list[tuple[str, str]]:

@@ -20,6 +20,8 @@ from upstream.reconciling_firm import (
     sqlite,
 )
 
+INTENT = "Notice Of Intent To Deny Was Sent"
+
 BASELINE, HISTORY, FOUND = "baseline", "history", ""
 
 
@@ -122,21 +124,23 @@ async def test_what_came_since_the_first_webhook_was_missed(firm: Reconciling) -
     ]
 
 
+@pytest.mark.parametrize("asked", [("rfe_issued", RFE), ("other", INTENT)])
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize("delivered", [False, True])
 async def test_a_later_state_covers_no_open_request(
-    firm: Reconciling, answered: bool, delivered: bool
+    firm: Reconciling, asked: tuple[str, str], answered: bool, delivered: bool
 ) -> None:
     """An answer that is owed at the first look waits in the queue, whatever the state is now."""
     await firm.know(owner="Jia Chan")
-    await firm.api.move("rfe_issued", at=ago(days=10), text=RFE)
+    status, text = asked
+    await firm.api.move(status, at=ago(days=10), text=text)
     if answered:
         await firm.api.move("rfe_received", at=ago(days=5), text=RESPONSE)
     await firm.api.move("other", at=ago(days=1), text="Fees Were Waived")
     if delivered:
         await firm.deliver("other", ago(days=1), text="Fees Were Waived")
     assert (await firm.reconcile()).found == 0
-    assert "rfe_issued > jchan@f.com" not in await firm.alerts()
+    assert f"{status} > jchan@f.com" not in await firm.alerts()
     assert await firm.queue() == ([] if answered else [RECEIPT])
     heard = "first_looks_of_owner > jchan@f.com" in await firm.alerts("ops")
     assert heard is not answered

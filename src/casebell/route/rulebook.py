@@ -15,7 +15,6 @@ from casebell.events import (
     ClassifiedEvent,
     Flag,
     Micros,
-    Status,
     Tag,
     Undecided,
     is_first_look,
@@ -83,9 +82,9 @@ class Rulebook:
         self._coalesce = coalesce
         self._repeat_within = repeat_within
 
-    def status_of(self, event: CaseEvent) -> Status:
-        """The status that counts of an event."""
-        return classify_event(event, self._meanings).status
+    def classified(self, event: CaseEvent) -> ClassifiedEvent:
+        """An event with the status that counts, and its tags."""
+        return classify_event(event, self._meanings)
 
     def decide(
         self,

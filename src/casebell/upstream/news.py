@@ -5,23 +5,23 @@ Pure functions. The rules: docs/decisions/0040-reconciliation.md.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from casebell.alerts import Answers
 from casebell.clock import DAY
-from casebell.events import CaseEvent, Flag, Micros, Origin, Status, TimeBasis
+from casebell.events import CaseEvent, ClassifiedEvent, Flag, Micros, Origin, Status, TimeBasis
 from casebell.provider_time import date_alone
+from casebell.route.asks import answers, owes
 from casebell.store.tracked import KnownEvent, Tracked
 from casebell.uscis.sentences import text_key
 
 #: Words of status and category, and the text in one spelling: equal states say the same.
 State: TypeAlias = tuple[str, str, str]
-#: After these no earlier Request for Evidence waits for an answer.
-_ANSWERING: Final = frozenset({Status.RFE_RECEIVED, Status.APPROVED, Status.DENIED})
-#: The status that counts of an event.
-StatusOf: TypeAlias = Callable[[CaseEvent], str]
+#: An event with the status that counts, and its tags.
+Classified: TypeAlias = Callable[[CaseEvent], ClassifiedEvent]
 
 
 class Known(NamedTuple):
@@ -86,17 +86,17 @@ def _by_time(told: Iterable[CaseEvent]) -> list[CaseEvent]:
     return [one for _, _, one in sorted(times, key=lambda each: each[:2])]
 
 
-def news_of(told: Sequence[CaseEvent], known: Known, *, status_of: StatusOf) -> list[CaseEvent]:
+def news_of(told: Sequence[CaseEvent], known: Known, *, classified: Classified) -> list[CaseEvent]:
     """What of it is not known, oldest first, each with the flags of a first look where it is one.
 
     Args:
         told: oldest first, as `in_order` gives it.
-        status_of: the status that counts of an event.
+        classified: an event with the status that counts, and its tags.
     """
     new = list(_unknown(told, known))
     if known.row.first_told_at is not None:
         return new
-    first = _FirstLook(known, told, status_of)
+    first = _FirstLook(known, told, classified)
     return [first.flagged(one, is_last=one.key == told[-1].key) for one in new]
 
 
@@ -138,16 +138,10 @@ def _of_now(known: Known) -> list[KnownEvent]:
 class _FirstLook:
     """Tells what was there at the first look, and alerts nobody, from a change that was missed."""
 
-    def __init__(self, known: Known, told: Sequence[CaseEvent], status_of: StatusOf) -> None:
+    def __init__(self, known: Known, told: Sequence[CaseEvent], classified: Classified) -> None:
         self._known = known
-        #: Requests for Evidence that nothing told later answers.
-        self._open = set[str]()
-        for one in told:
-            if (status := status_of(one)) in _ANSWERING:
-                self._open.clear()
-            elif status == Status.RFE_ISSUED and one.time_basis is TimeBasis.OCCURRED:
-                self._open.add(one.key)
-        self._status_of = status_of
+        self._classified = classified
+        self._open = _open_requests(map(classified, told))
         self._by_webhook = [
             _time_of(event) for event in known.events if event.origin == Origin.WEBHOOK
         ]
@@ -165,7 +159,7 @@ class _FirstLook:
         elif is_last and not self._is_as_now(one) and not self._is_past(one):
             # What the case is, and nobody here was told: whoever told of it before was behind, or
             # a webhook came late.
-            status = self._status_of(one)
+            status = self._classified(one).status
             if self._known.status is not None and status not in (self._known.status, Status.OTHER):
                 return one
             flag = Flag.BASELINE
@@ -209,9 +203,28 @@ class _FirstLook:
         return all(limits)
 
     def _is_as_now(self, one: CaseEvent) -> bool:
-        status = self._status_of(one)
+        status = self._classified(one).status
         same = status == self._known.status and status != Status.OTHER
         return same or text_key(one.text) in self._texts_of_now
+
+
+def _open_requests(told: Iterable[ClassifiedEvent]) -> Collection[str]:
+    """The keys of requests to which an answer is owed, and which nothing told later answers.
+
+    Args:
+        told: oldest first.
+    """
+    found = set[str]()
+    for one in told:
+        if owes(one.status, one.tags):
+            if one.time_basis is TimeBasis.OCCURRED:
+                found.add(one.key)
+            continue
+        answered = answers(one.status, one.tags)
+        # USCIS does not say which of several was answered.
+        if answered is Answers.EVERYTHING or (answered is Answers.DEADLINES and len(found) == 1):
+            found.clear()
+    return found
 
 
 def _at_the_latest(one: CaseEvent) -> Micros | None:

@@ -28,7 +28,7 @@ from casebell.telemetry import Log
 from casebell.upstream import summary
 from casebell.upstream.client import UpstreamClient
 from casebell.upstream.looks import Asking
-from casebell.upstream.news import StatusOf
+from casebell.upstream.news import Classified
 from casebell.upstream.stand import Stand, stand_of
 from casebell.upstream.summary import Delivered
 from casebell.upstream.writing import LEASE, NotOurs, Writing
@@ -50,7 +50,7 @@ class Reconciler:
 
     Args:
         settings, channels: return those in force.
-        status_of: the status that counts of an event, by the rules in force.
+        classified: an event with the status that counts and its tags, by the rules in force.
         client: makes a client of an API, for `async with`.
         owner: this process, in leases.
         followed: called after a commit that put alerts into the outbox, with their channels.
@@ -64,7 +64,7 @@ class Reconciler:
         event_log: EventLog,
         settings: Callable[[], Settings],
         channels: Callable[[], Channels],
-        status_of: StatusOf,
+        classified: Classified,
         client: Callable[[UpstreamSettings], UpstreamClient],
         owner: str,
         clock: Clock,
@@ -83,7 +83,7 @@ class Reconciler:
         self._writing = Writing(
             store=store,
             event_log=event_log,
-            status_of=status_of,
+            classified=classified,
             owner=owner,
             clock=clock,
             log=log,

@@ -20,7 +20,7 @@ from casebell.store.reconciliations import Run
 from casebell.store.tracked import Checked, Tracked
 from casebell.telemetry import Log
 from casebell.upstream.looks import Look
-from casebell.upstream.news import Known, StatusOf, digest, in_order, news_of
+from casebell.upstream.news import Classified, Known, digest, in_order, news_of
 from casebell.uscis.receipts import mask_in_log
 
 #: Seconds for which a run is one server's, from its last write. What is asked between two writes
@@ -51,7 +51,7 @@ class Writing:
     """Writes looks.
 
     Args:
-        status_of: the status that counts of an event, by the rules in force.
+        classified: an event with the status that counts and its tags, by the rules in force.
         owner: this process, in leases.
         held_back: called after something was held, so that operations hear of it.
     """
@@ -61,7 +61,7 @@ class Writing:
         *,
         store: Store,
         event_log: EventLog,
-        status_of: StatusOf,
+        classified: Classified,
         owner: str,
         clock: Clock,
         log: Log,
@@ -69,7 +69,7 @@ class Writing:
     ) -> None:
         self._store = store
         self._event_log = event_log
-        self._status_of = status_of
+        self._classified = classified
         self._owner = owner
         self._clock = clock
         self._log = log
@@ -151,7 +151,7 @@ class Writing:
                     events=events[receipt],
                     told_since=since.get(receipt),
                 )
-                new += _news(look, known, status_of=self._status_of)
+                new += _news(look, known, classified=self._classified)
             room = MOST_EVENTS - len(parts)
             if len(new) > room and parts:
                 break
@@ -215,12 +215,12 @@ def _is_as_before(look: Look, row: Tracked, present: int | None, *, dated: bool)
     return look.history is None and (dated or present == row.last_change)
 
 
-def _news(look: Look, known: Known, *, status_of: StatusOf) -> list[Part]:
+def _news(look: Look, known: Known, *, classified: Classified) -> list[Part]:
     """What is news of what was told of a case, oldest first."""
     if look.present is None or look.verified is None:
         return []
     history = [one.said for one in look.history or () if isinstance(one.said, CaseEvent)]
-    new = news_of(in_order(history, look.present), known, status_of=status_of)
+    new = news_of(in_order(history, look.present), known, classified=classified)
     return [Part(look.verified, one) for one in new]
 
 
