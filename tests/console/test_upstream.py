@@ -53,6 +53,8 @@ async def test_from_today_to_registered(console: RunningConsole) -> None:
 async def test_compare(console: RunningConsole) -> None:
     """What came of it is said, and stands there as the last reconciliation."""
     visitor = await console.signed_in(Role.OPERATOR)
+    # The API knows of no case that nobody registered.
+    await visitor.post("/upstream/parley/register", next="/upstream")
     pressed = await visitor.post("/upstream/parley/reconcile", next="/upstream")
     said = await visitor.said(pressed)
     assert said.startswith("parley: 1 case compared, 0 changes found")

@@ -38,7 +38,7 @@ from casebell.upstream.connections import Connections
 from casebell.upstream.reconcile import Reconciler
 from casebell.wiring import Wiring
 from contracts.actors import an_actor
-from contracts.case_events import RECEIVED_AT, json_content
+from contracts.case_events import RECEIVED_AT, classified_event, json_content
 from contracts.cases import change_case
 from contracts.clock_and_log import RecordingLog
 from contracts.decisions import decide_nothing
@@ -298,7 +298,7 @@ def reconciling(harness: OperationsHarness) -> Reconciling:
         reconciler=Reconciler(
             event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
             channels=lambda: harness.dispatcher.channels,
-            classified=lambda _: "received",
+            classified=lambda _: classified_event(),
             client=Connections(**given).open,
             owner="a",
             log=log,

@@ -105,6 +105,10 @@ def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         ('base = "api.example.com"', "base: This is no address of an API."),
         ('base = "https://u:p@api.example.com"', "base: This is no address of an API."),
         ('base = "https://api.example.com?x=1"', "base: This is no address of an API."),
+        (
+            'base = "https://api.example.com/v1"',
+            "base: This ends with the version, which `prefix` adds once more.",
+        ),
         ('token = "Bearer tok_1"', "token: This is no token."),
         ('token = ""', "token: This is no token."),
         ('kind = "uscis"', "kind: This must be 'parley' or 'torch'."),
@@ -121,6 +125,14 @@ def test_wrong_values(tmp_path: Path, line: str, problem: str) -> None:
     kept = "\n".join(one for one in lines if not one.startswith(f"{key} "))
     found = problems(tmp_path, f"{SOURCE}{SECRETS}{kept}\n{line}\n")
     assert found == [f"upstream.parley.{problem}"]
+
+
+def test_a_source_that_verifies_no_signatures_takes_no_secret(tmp_path: Path) -> None:
+    """The key that is wrong is named, and not the secret that was read."""
+    (tmp_path / "parley.secret").write_text("the secret of our own subscription\n")
+    torch = SOURCE.replace('"parley"', '"torch"') + 'header = "X-Secret"\n' + SECRETS
+    (told,) = problems(tmp_path, torch + API + REACHED + 'secret_file = "parley.secret"\n')
+    assert told.startswith("upstream.parley.secret_file: The secret of a subscription signs, and")
 
 
 def test_this_machine_alone_needs_no_encryption(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from casebell.settings import expressions, follow_up, people, source_secrets, ti
 from casebell.settings.models import ChannelSettings, Document, Escalation, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
+from casebell.settings.upstream import UpstreamSettings
 from casebell.settings.values import nearest
 
 #: Headers that HTTP itself or a proxy writes: they carry nobody's secret.
@@ -61,12 +62,7 @@ def check(document: Document, names: Names) -> Iterator[Finding]:
         if channel_name not in names.channels:
             yield _no_channel(("ops", "notify", place), channel_name, names)
     for upstream in document.upstream.values():
-        if upstream.source not in names.sources:
-            yield Finding(
-                loc=("upstream", upstream.name, "source"),
-                message="There is no such source.",
-                hint=nearest(upstream.source, names.sources),
-            )
+        yield from _upstream(upstream, document, names)
 
 
 def _server(server: ServerSettings) -> Iterator[Finding]:
@@ -94,6 +90,29 @@ def _oidc(document: Document) -> Iterator[Finding]:
             loc=("console", "oidc"),
             message="Nobody would get in: no group, app role or address has a role.",
             hint='Write roles = { "the group" = "viewer" }, or emails.',
+        )
+
+
+def _upstream(upstream: UpstreamSettings, document: Document, names: Names) -> Iterator[Finding]:
+    loc = ("upstream", upstream.name)
+    if upstream.source not in names.sources:
+        yield Finding(
+            loc=(*loc, "source"),
+            message="There is no such source.",
+            hint=nearest(upstream.source, names.sources),
+        )
+    if upstream.prefix and upstream.base.endswith(upstream.prefix):
+        yield Finding(
+            loc=(*loc, "base"),
+            message="This ends with the version, which `prefix` adds once more.",
+            hint=f"Take {upstream.prefix} away from its end.",
+        )
+    source = document.sources.get(upstream.source)
+    if upstream.secret_file is not None and source is not None and "hmac" not in source.auth:
+        yield Finding(
+            loc=(*loc, "secret_file"),
+            message="The secret of a subscription signs, and the source verifies no signatures.",
+            hint="Name the source of this API in `source`, or take `secret_file` away.",
         )
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from casebell.kinds import KINDS
 from casebell.networks import is_loopback
 from casebell.settings.interpolation import MAX_FILE_BYTES
 from casebell.settings.places import Finding
@@ -187,6 +188,8 @@ def with_subscriptions(
                 )
             )
             continue
+        if not _signs(source):
+            continue
         of_source = made.setdefault(table["source"], [])
         of_source += [one for one in found if one not in of_source]
     for source_name, texts in made.items():
@@ -199,6 +202,13 @@ def with_subscriptions(
         ]
         sources[source_name] = {**source, "secrets": [*listed, *more]}
     return {**data, "sources": sources}, findings
+
+
+def _signs(source: Mapping[str, Any]) -> bool:
+    """Whether a source of the file verifies signatures; one that is wrong may."""
+    kind = KINDS.get(str(source.get("kind")))
+    auth = source.get("auth", kind.auth if kind else "hmac")
+    return "hmac" in (auth if isinstance(auth, list) else [auth])
 
 
 def mark_of(secret: str) -> str:
