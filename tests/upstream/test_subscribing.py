@@ -361,13 +361,9 @@ async def test_where_deliveries_come_to(
     assert urls == ([f"{public}/webhooks/parley"] if taken else [])
 
 
-async def test_a_source_that_verifies_no_signatures(sqlite_store: Store, tmp_path: Path) -> None:
+async def test_a_label_that_is_taken(sqlite_store: Store, tmp_path: Path) -> None:
     """A file that is written then would make the configuration unusable: nothing is written."""
     async with one_server(sqlite_store, tmp_path) as server:
-        server.write(source='auth = "shared-secret"\nheader = "X-Secret"')
-        with pytest.raises(NotConfigured):
-            await server.subscribe()
-        assert not server.secrets
         label = '{ label = "subscription", value = "the first secret of the provider" }'
         server.write(secret=label)
         with pytest.raises(NotConfigured):

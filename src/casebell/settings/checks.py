@@ -112,7 +112,7 @@ def _upstream(upstream: UpstreamSettings, document: Document, names: Names) -> I
         yield Finding(
             loc=(*loc, "secret_file"),
             message="The secret of a subscription signs, and the source verifies no signatures.",
-            hint="Name the source of this API in `source`, or take `secret_file` away.",
+            hint=f'Add "hmac" to auth of [sources.{source.name}], or name another source.',
         )
 
 
