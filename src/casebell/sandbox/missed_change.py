@@ -59,7 +59,7 @@ async def looked_at(demo: DemoEnvironment) -> Lines:
     expect("the first looks", expected=looks, got={name: found[name] for name in looks})
     arrivals = await demo.arrivals()
     expect_recipients(arrivals, IT)
-    title = "First look at cases: 0 ask for something"
+    title = "First look at cases; these ask for something: 0"
     expect_titles(arrivals, f"Casebell operations: {title}")
     yield "compared", f"{found['checked']} cases: webhooks missed nothing; older history is kept"
     yield "told", f"it-desk, once: “{title}”; nobody else"
