@@ -39,6 +39,15 @@ def test_it_is_openapi() -> None:
     OPENAPI_31_VALIDATOR.validate(DESCRIPTION)
 
 
+def test_every_reference_resolves() -> None:
+    """What is referred to is there."""
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', as_text())):
+        found: Any = DESCRIPTION
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in found, reference
+            found = found[step]
+
+
 def test_every_schema_is_one() -> None:
     """Each is a JSON Schema, and what it refers to is there."""
     components = {"components": DESCRIPTION["components"]}

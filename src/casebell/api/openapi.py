@@ -44,6 +44,7 @@ _STATUSES: Mapping[int, str] = {
     413: "The body is too large.",
     415: "The body is of another type than this takes, or is compressed.",
     429: "Too many tokens from this address were wrong, or too many exports are under way.",
+    502: "The provider's API was asked in vain.",
     503: "The server cannot answer this now.",
 }
 _TEXT: Mapping[str, Any] = {"type": "string"}
