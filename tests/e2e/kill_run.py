@@ -94,10 +94,13 @@ class KillRun:
         self.received.collect()
 
     async def settled(self, *, seconds: float) -> None:
-        """Wait until every event has its decision and every alert has ended."""
+        """Wait until all events are decided, all alerts have ended, and conflicts are told."""
         waiting = (
             "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + "
-            "(SELECT count(*) FROM alerts WHERE state NOT IN ('sent', 'failed'))"
+            "(SELECT count(*) FROM alerts WHERE state NOT IN ('sent', 'failed')) + "
+            # Of each source once an hour.
+            "(SELECT count(*) FROM (SELECT source FROM conflicts GROUP BY source "
+            "HAVING max(notified_at) IS NULL) AS untold)"
         )
 
         async def over() -> bool:
