@@ -11,15 +11,9 @@ class _OfRun(OpsMessage, frozen=True, kw_only=True):
     #: The number of the reconciliation.
     run: int
 
-    @property
-    def so_far(self) -> int:
-        """How far the reconciliation had come."""
-        raise NotImplementedError
-
-    @property
-    def key(self) -> str:
+    def at(self, so_far: int) -> str:
         """The reconciliation, and how far it had come."""
-        return f"{self.upstream}:{self.run}:{self.so_far}"
+        return f"{self.upstream}:{self.run}:{so_far}"
 
 
 class FirstLooks(_OfRun, frozen=True, kw_only=True, tag="first_looks"):
@@ -35,9 +29,9 @@ class FirstLooks(_OfRun, frozen=True, kw_only=True, tag="first_looks"):
     unowned: int
 
     @property
-    def so_far(self) -> int:
-        """Cases looked at."""
-        return self.looked
+    def key(self) -> str:
+        """Cases looked at., of this reconciliation."""
+        return self.at(self.looked)
 
 
 class FirstLooksOfOwner(_OfRun, frozen=True, kw_only=True, tag="first_looks_of_owner"):
@@ -48,9 +42,9 @@ class FirstLooksOfOwner(_OfRun, frozen=True, kw_only=True, tag="first_looks_of_o
     first: str
 
     @property
-    def so_far(self) -> int:
-        """Cases looked at, of whomever."""
-        return self.looked
+    def key(self) -> str:
+        """Cases looked at, of whomever., of this reconciliation."""
+        return self.at(self.looked)
 
 
 class ChangesMissed(_OfRun, frozen=True, kw_only=True, tag="changes_missed"):
@@ -64,9 +58,9 @@ class ChangesMissed(_OfRun, frozen=True, kw_only=True, tag="changes_missed"):
     since: str
 
     @property
-    def so_far(self) -> int:
-        """Changes found."""
-        return self.found
+    def key(self) -> str:
+        """Changes found., of this reconciliation."""
+        return self.at(self.found)
 
 
 class CasesNotLookedAt(_OfRun, frozen=True, kw_only=True, tag="cases_not_looked_at"):
@@ -80,9 +74,9 @@ class CasesNotLookedAt(_OfRun, frozen=True, kw_only=True, tag="cases_not_looked_
     why: str
 
     @property
-    def so_far(self) -> int:
-        """Cases that fail and did not before."""
-        return self.newly
+    def key(self) -> str:
+        """Cases that fail and did not before., of this reconciliation."""
+        return self.at(self.newly)
 
 
 class ReconciliationWaits(OpsMessage, frozen=True, kw_only=True, tag="reconciliation_waits"):

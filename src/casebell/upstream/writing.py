@@ -90,8 +90,8 @@ class Writing:
                 written = await self._store.transact(self._put, upstream, left, run)
             except (StorageUnavailable, NotOurs):
                 raise
-            except Exception as error:  # noqa: BLE001 - of any kind: of one case, and others go on
-                written = await self._put_singly(upstream, left[0], run, error)
+            except Exception:  # noqa: BLE001 - of any kind: of one case, and others go on
+                written = await self._put_singly(upstream, left[0], run)
             self._committed(written)
             left = left[written.completed :]
             total.found += written.found
@@ -99,18 +99,15 @@ class Writing:
             total.failed += written.failed
         return total
 
-    async def _put_singly(
-        self, upstream: UpstreamSettings, look: Look, run: Run | None, error: Exception
-    ) -> Written:
+    async def _put_singly(self, upstream: UpstreamSettings, look: Look, run: Run | None) -> Written:
         """The same of the first alone; a case that cannot be written fails by itself."""
         try:
             return await self._store.transact(self._put, upstream, [look], run)
         except (StorageUnavailable, NotOurs):
             raise
-        except Exception as defect:  # noqa: BLE001 - as above
-            error = defect
-        self._log.error("reconcile.defect", receipt=mask_in_log(look.row.receipt), error=error)
-        problem = f"A defect of Casebell: {type(error).__name__}. The log says where."
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.error("reconcile.defect", receipt=mask_in_log(look.row.receipt), error=error)
+            problem = f"A defect of Casebell: {type(error).__name__}. The log says where."
         failed = Look(row=look.row, problem=problem)
         return await self._store.transact(self._put, upstream, [failed], run)
 
