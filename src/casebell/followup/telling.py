@@ -61,19 +61,14 @@ def alerts_for(
     roster = channels.roster
     heard = who_may_hear(found, subject.case, channels=over, roster=roster, away=subject.away)
     return [
-        NewAlert(
+        hearer.alert(
             kind=AlertKind.REMINDER,
             subject=note.subject,
-            channel=channel,
-            target=to.target,
             urgent=subject.urgent,
             rules=tuple(rules),
             change_id=subject.change_id,
             event_id=subject.event_id,
             note=note,
-            person=to.person,
-            addressed_as=to.addressed_as,
-            for_absent=to.for_absent,
         )
-        for channel, to in heard.hearers or operations(roster)
+        for hearer in heard.hearers or operations(roster)
     ]

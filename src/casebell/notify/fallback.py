@@ -100,22 +100,17 @@ def _instead(policy: FallbackPolicy, alert: Alert, case: Case, away: Absences) -
     found = reached(over, case, roster=roster, away=away)
     heard = who_may_hear(found, case, channels=(alert.channel,), roster=roster, away=away)
     return [
-        NewAlert(
+        hearer.alert(
             kind=alert.kind,
             # The same subject: a target that has an alert of the change does not get a second one.
             subject=alert.subject,
-            channel=channel,
-            target=to.target,
             urgent=alert.urgent,
             rules=alert.rules,
             change_id=alert.change_id,
             event_id=alert.event_id,
             note=alert.note,
             stands_in_for=alert.channel,
-            person=to.person,
-            addressed_as=to.addressed_as,
-            for_absent=to.for_absent,
         )
-        for channel, to in heard.hearers
-        if (channel, to.target) != (alert.channel, alert.target)
+        for hearer in heard.hearers
+        if (hearer.channel, hearer.to.target) != (alert.channel, alert.target)
     ]

@@ -13,6 +13,7 @@ from casebell.clock import Clock
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.notify.channel import Channels
+from casebell.people.hearing import Hearer
 from casebell.people.hours import ALWAYS, Hours
 from casebell.store import holding
 from casebell.store.engine import Connection, Store
@@ -126,13 +127,7 @@ def _digests(
     for to in channels.roster.always(name):
         yield (
             (to.target, due),
-            NewAlert(
-                kind=AlertKind.DIGEST,
-                subject=digest.subject(name, due),
-                channel=name,
-                target=to.target,
-                urgent=False,
-                person=to.person,
-                addressed_as=to.addressed_as,
+            Hearer(name, to).alert(
+                kind=AlertKind.DIGEST, subject=digest.subject(name, due), urgent=False
             ),
         )

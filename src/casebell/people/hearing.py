@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from casebell.alerts import OPERATIONS
+from casebell.alerts import OPERATIONS, AlertKind, NewAlert
 from casebell.events import Absences, Case
+from casebell.ops_messages import Note
 from casebell.people.roster import Addressee, Roster
 
 
@@ -13,6 +14,35 @@ class Hearer(NamedTuple):
 
     channel: str
     to: Addressee
+
+    def alert(
+        self,
+        *,
+        kind: AlertKind,
+        subject: str,
+        urgent: bool,
+        rules: tuple[str, ...] = (),
+        change_id: int | None = None,
+        event_id: int | None = None,
+        note: Note | None = None,
+        stands_in_for: str | None = None,
+    ) -> NewAlert:
+        """An alert to it; the arguments are as `NewAlert` has them."""
+        return NewAlert(
+            kind=kind,
+            subject=subject,
+            channel=self.channel,
+            target=self.to.target,
+            urgent=urgent,
+            rules=rules,
+            change_id=change_id,
+            event_id=event_id,
+            note=note,
+            stands_in_for=stands_in_for,
+            person=self.to.person,
+            addressed_as=self.to.addressed_as,
+            for_absent=self.to.for_absent,
+        )
 
 
 class Heard(NamedTuple):

@@ -25,6 +25,7 @@ from casebell.ops_messages import (
     RuleUndecided,
 )
 from casebell.ops_targets import OpsTargets
+from casebell.people.hearing import Hearer
 from casebell.people.roster import Roster
 from casebell.route.asks import answers, asks, is_answered, owes
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
@@ -212,18 +213,13 @@ def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
 
 
 def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
-    return NewAlert(
+    return Hearer(to.channel, to.to).alert(
         kind=AlertKind.CASE,
         subject=f"change:{change_id}",
-        channel=to.channel,
-        target=to.to.target,
         rules=to.rules,
         urgent=to.urgent,
         change_id=change_id,
         event_id=one.id,
-        person=to.to.person,
-        addressed_as=to.to.addressed_as,
-        for_absent=to.to.for_absent,
     )
 
 

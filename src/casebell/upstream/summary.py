@@ -23,7 +23,7 @@ from casebell.ops_messages import (
     UpstreamFails,
     UpstreamWorks,
 )
-from casebell.ops_targets import OpsTargets
+from casebell.ops_targets import OpsTargets, subject_of
 from casebell.people.hearing import Hearer, reached, who_may_hear
 from casebell.people.roster import Roster, absences_at
 from casebell.settings.upstream import UpstreamSettings
@@ -92,7 +92,7 @@ async def tell(
     if asking or run.first_looks > run.told_first_looks:
         away = absences_at(await absences.known(connection), now)
         of_owners = _by_hearer(asking, channels.roster, away)
-        new += _to_owners(of_owners, run)
+        new += _to_owners(of_owners, run, now=now)
         messages.append(_first_looks(run, asking, of_owners))
         await tracked.forget_asked(connection, upstream.name)
     if by_webhooks is not None:
@@ -136,7 +136,7 @@ def _by_hearer(asking: Sequence[Case], roster: Roster, away: Absences) -> _Heard
     return _Heard(found, unowned)
 
 
-def _to_owners(heard: _Heard, run: Run) -> list[NewAlert]:
+def _to_owners(heard: _Heard, run: Run, *, now: Micros) -> list[NewAlert]:
     new = []
     for hearer, of_cases in heard.by_target.values():
         note = FirstLooksOfOwner(
@@ -147,16 +147,8 @@ def _to_owners(heard: _Heard, run: Run) -> list[NewAlert]:
             first=_named(of_cases),
         )
         new.append(
-            NewAlert(
-                kind=AlertKind.OPS,
-                subject=f"{note.topic}:{note.key}",
-                channel=hearer.channel,
-                target=hearer.to.target,
-                urgent=False,
-                note=note,
-                person=hearer.to.person,
-                addressed_as=hearer.to.addressed_as,
-                for_absent=hearer.to.for_absent,
+            hearer.alert(
+                kind=AlertKind.OPS, subject=subject_of(note, now=now), urgent=False, note=note
             )
         )
     return new
